@@ -217,8 +217,7 @@ class Left:
     @property
     def rest(self) -> list[bool]:
         """Of those from whose end the minimiser went on, whether it rests in the middle, too."""
-        ends = [self.ends[who(record)] for record in self.stay if who(record) in self.ends]
-        return [*map(rests_in_the_middle, ends)]
+        return [rests_in_the_middle(self.ends[who(r)]) for r in self.stay if who(r) in self.ends]
 
     @property
     def elsewhere(self) -> int:
@@ -258,7 +257,7 @@ def above_half_text(records: Records) -> str:
 
 def same_side(records: Records) -> list[bool]:
     """Of each network at several rates whether it ends on one side of accuracy 1/2 at all."""
-    return [len(in_the_rule(own)) in (0, len(own)) for own in at_several_rates(records)]
+    return [len({*map(above_half, own)}) == 1 for own in at_several_rates(records)]
 
 
 def is_alike(same: Sequence[bool]) -> bool | None:
@@ -400,11 +399,6 @@ def above_half(record: Record) -> bool:
     return record.final("test_accuracy") > 0.5
 
 
-def in_the_rule(records: Records) -> list[Record]:
-    """The runs that end `above_half`."""
-    return [*filter(above_half, records)]
-
-
 def share_text(records: Records) -> str:
     """ "3 of 5": how many end `above_half`."""
     return how_many(map(above_half, records))
@@ -412,8 +406,8 @@ def share_text(records: Records) -> str:
 
 def only_there(records: Records, usual: Records) -> list[Record]:
     """The runs that end above accuracy 1/2 on fewer examples than their seed needs usually."""
-    needed = measures.d_crits(usual)
-    return [r for r in in_the_rule(records) if r.run.dataset_size < needed.get(r.run.seed, nan)]
+    needed, above = measures.d_crits(usual), filter(above_half, records)
+    return [r for r in above if r.run.dataset_size < needed.get(r.run.seed, nan)]
 
 
 def ratios_text(records: Records, usual: Records) -> str:
@@ -456,27 +450,25 @@ def while_calm(record: Record) -> list[float]:
     return record["steepness"][measures.late(record) & calm].tolist()
 
 
-def medians(read: Readings, records: Records) -> list[float]:
-    """By network the median of what is read of it; NaN of nothing."""
-    return [float(np.median(read(record) or nan)) for record in records]
+def median(read: Readings, record: Record) -> float:
+    """The median of what is read of a network; NaN of nothing."""
+    return float(np.median(read(record) or nan))
 
 
 def at_edge(read: Readings, records: Records) -> list[bool]:
-    """Which networks are at the edge, by their `medians`."""
-    found = zip(records, medians(read, records), strict=True)
-    return [steep > measures.edge(record.run) for record, steep in found]
+    """Which networks are at the edge, by the `median` of each."""
+    return [median(read, record) > measures.edge(record.run) for record in records]
 
 
 def steep_text(read: Readings, records: Records) -> str:
-    """The median and range over networks of their `medians`."""
-    return Summary.of(medians(read, records)).text()
+    """The median and range over networks of the `median` of each."""
+    return Summary.of([median(read, record) for record in records]).text()
 
 
 def onset_text(records: Records) -> str:
     """When networks that fit are first at the edge, and when they first spike in memory."""
-    fit = [r["train_accuracy"] == 1 for r in records]
-    steep = [r["steepness"] > measures.edge(r.run) for r in records]
-    at = [measures.first(*each) for each in zip(records, np.logical_and(fit, steep), strict=True)]
+    steep = ((r, r["steepness"] > measures.edge(r.run)) for r in records)
+    at = [measures.first(r, here & (r["train_accuracy"] == 1)) for r, here in steep]
     spikes = [float(r["epoch"][rows[0]]) for r in records if (rows := spikes_in_memory(r))]
     onset = Summary.of([each.epoch if each else nan for each in at]).text(",.0f")
     return f"from epoch {onset} on, the first spike is at {Summary.of(spikes).text(',.0f')}"
@@ -494,10 +486,8 @@ class Steep(NamedTuple):
     def of(cls, records: Records) -> "Steep":
         """Of the records in any order."""
         kinds = group(records, "loss")
-        rates = group(kinds["exact"], "lr")
-        usual, *between, larger = sorted(rates)
-        other = {rate: rates[rate] for rate in between}
-        return cls(rates[larger], rates[usual], kinds["rounded"], other)
+        (_, usual), *between, (_, larger) = group(kinds["exact"], "lr").items()
+        return cls(larger, usual, kinds["rounded"], dict(between))
 
     def spike_foretold(self, rate: float) -> bool:
         """Whether networks at a rate between should spike, as the usual rate tells.
@@ -505,8 +495,8 @@ class Steep(NamedTuple):
         If their steepness there, which goes with the rate, would pass what AdamW tolerates.
         """
         usual = self.usual[0].run
-        there = np.median(medians(while_calm, self.usual)) * rate / usual.lr
-        return bool(there > measures.stable_below(usual))
+        steep = np.median([median(while_calm, record) for record in self.usual])
+        return bool(steep * rate / usual.lr > measures.stable_below(usual))
 
     @property
     def between_text(self) -> str:
@@ -535,11 +525,6 @@ def in_full(record: Record) -> bool:
     return outcome(record) in (measures.TRANSIENT, measures.FULL)
 
 
-def generalised(records: Records) -> list[Record]:
-    """The runs that end `in_full`."""
-    return [*filter(in_full, records)]
-
-
 # --- the same random weights, in both ways ----------------------------------------------------
 
 
@@ -553,8 +538,8 @@ def both_ways(records: Records, ends: Records) -> list[Pair]:
 
 def by_outcome(found: Sequence[Pair]) -> dict[str, list[Pair]]:
     """The pairs by what became of the network with AdamW, in the order of `OUTCOMES`."""
-    groups = {kind: [p for p in found if outcome(p.adamw) == kind] for kind in OUTCOMES}
-    return {kind: same for kind, same in groups.items() if same}
+    groups = gathered((outcome(pair.adamw), pair) for pair in found)
+    return {kind: groups[kind] for kind in OUTCOMES if kind in groups}
 
 
 def excess(pair: Pair) -> float:

@@ -1,6 +1,6 @@
 """Claims about semi-grokking (Prediction 4): Figs. 1c, 5 and 6. Later evidence is read, too."""
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -29,15 +29,17 @@ SETTLES = 1000  # the epoch from which on spikes of networks with the rule count
 CLAIMS = Claims()
 
 
-def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met]:
+def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met, Evidence]:
     """The runs; of those that end semi-grokked the longer ones, and those in float64.
 
-    And whether a run that ends semi-grokked stays so in a longer one; None where none was made.
+    And whether a run that ends semi-grokked stays so in a longer one, None where none was made;
+    and the evidence.
     """
     records = found["semi_grokking"]
     longer, precise = analysis.made_again(records, found.get("semi_grokking_again", ()))
     stay = bool(analysis.standing(longer)) if longer else None
-    return records, longer, precise, stay if analysis.standing(records) else False
+    made = Evidence.of(*filter(None, (records, longer)))
+    return records, longer, precise, stay if analysis.standing(records) else False, made
 
 
 @CLAIMS.row(
@@ -52,7 +54,7 @@ def _runs(found: ByExperiment) -> tuple[Records, list[Record], list[Record], Met
 )
 def fig1c(found: ByExperiment) -> Result:
     """Fig. 1c: a run ends on a plateau below 0.95, and is still there when trained for longer."""
-    records, longer, precise, stays = _runs(found)
+    records, longer, precise, stays, made = _runs(found)
     if not analysis.judged(records):
         return Result()
     standing = analysis.standing(longer)
@@ -61,7 +63,6 @@ def fig1c(found: ByExperiment) -> Result:
     ours += f"example is at {one.final('test_accuracy'):.1%} after {one.run.epochs:,} epochs"
     too = {"one also stays in float64": bool(analysis.standing(precise)) if precise else None}
     too |= {"one that stays is at rest": any(map(measures.rests, standing)) or None}
-    made = Evidence.of(*filter(None, (records, longer)))
     return Result(f"{ours} (D = {one.run.dataset_size:,})", stays, too, made)
 
 
@@ -77,7 +78,7 @@ def fig1c(found: ByExperiment) -> Result:
 )
 def fig5(found: ByExperiment) -> Result:
     """Fig. 5: some of many runs near D_crit end on a plateau; of those, the ones that stay."""
-    records, longer, _, stays = _runs(found)
+    records, longer, _, stays, made = _runs(found)
     if not analysis.judged(records):
         return Result()
     n, stay = len(records), len(analysis.standing(longer))
@@ -93,7 +94,6 @@ def fig5(found: ByExperiment) -> Result:
     ours = f"{len(analysis.standing(records))} of {n} end on a plateau, {stay} of them also when "
     ours += "trained for longer"
     counts = analysis.outcome_counts(records)
-    made = Evidence.of(*filter(None, (records, longer)))
     return Result(f"{ours}; {counts}", stays, further, made)
 
 
@@ -109,7 +109,7 @@ def fig5(found: ByExperiment) -> Result:
 )
 def fig6(found: ByExperiment) -> Result:
     """Fig. 6: a run waits on a plateau and then generalises; as it does, its norm drops."""
-    records, longer, *_ = _runs(found)
+    records, longer, *_, made = _runs(found)
     if not analysis.judged(records):
         return Result()
     first, later = ([*filter(None, map(analysis.norm_drop, own))] for own in (records, longer))
@@ -118,7 +118,6 @@ def fig6(found: ByExperiment) -> Result:
     ours = f"{len(first)} of {len(records)} networks wait and then generalise, and {len(later)} "
     ours += f"of {len(longer)} longer runs; the norm drops at that moment in {at_once} of these"
     further = all_of("the norm drops as the plateau ends", (drop.at_once for drop in drops))
-    made = Evidence.of(*filter(None, (records, longer)))
     return Result(ours, bool(drops), further, made)
 
 
@@ -145,7 +144,7 @@ def larger_step(found: ByExperiment) -> Result:
     who = f"none generalises at η = {min(steps):g} in the same time"
     control = none_of(who, map(in_full, small[0]))
     ours += f"; {how_many(map(in_full, there))} on the sizes of Fig. 5"
-    shares = [len(analysis.generalised(own)) / len(own) for own in group(there, "seed").values()]
+    shares = [np.mean([*map(in_full, own)]) for own in group(there, "seed").values()]
     most = bootstrap(shares, np.mean).tells(0.5, 1)
     return Result(ours, most, control, Evidence.of(there, small[0]))
 
@@ -164,7 +163,7 @@ def once_memorised(found: ByExperiment) -> Result:
     led_out, pairs = _led_out(found["larger_step"], found["lowered"])
     if not pairs:
         return Result()
-    still = len(analysis.generalised(pairs))
+    still = sum(map(in_full, pairs))
     ours = f"{still} of {len(pairs)} generalise at η = {pairs[0].run.lr:g}, too"
     further = none_of("none spikes in memory", map(spikes_in_memory, pairs))
     fitted = (record["train_accuracy"][0] == 1 for record in pairs)
@@ -175,7 +174,7 @@ def once_memorised(found: ByExperiment) -> Result:
 def _led_out(step: Records, later: Records) -> tuple[list[Record], list[Record]]:
     """Networks near D_crit that a larger rate leads out of memory, and the same ones in `later`."""
     by_seed = {record.run.seed: record for record in analysis.in_papers_range(later)}
-    large = analysis.generalised(analysis.before_lowering(step))
+    large = filter(in_full, analysis.before_lowering(step))
     led_out = [record for record in large if record.run.seed in by_seed]
     return led_out, [by_seed[record.run.seed] for record in led_out]
 
@@ -195,13 +194,13 @@ def noise_instead(found: ByExperiment) -> Result:
     led_out, pairs = _led_out(found["larger_step"], large)
     if not (small and pairs):  # the quick profile has both sweeps at one modulus
         return Result()
-    still, run = len(analysis.generalised(pairs)), pairs[0].run
+    still, run = sum(map(in_full, pairs)), pairs[0].run
     ours = f"{still} of {len(pairs)} generalise at η = {run.lr:g} with noise of {run.noise:g} ε"
     largest = measures.at_largest(found["leaving_memory"], "lr")
     fast = measures.among(largest, small[0])
     told = f"{share_text(small[0])}; without noise, from random weights, {share_text(fast)} at "
     told += f"η = {largest[0].run.lr:g}"
-    above = [len(analysis.in_the_rule(here)) for here in (small[0], fast)]
+    above = [sum(map(above_half, here)) for here in (small[0], fast)]
     fits = (record.final("train_accuracy") == 1 for record in pairs)
     further = all_of("all know their training set at the end", fits)
     further[f"fewer than half as many leave memory mod 31 ({told})"] = 2 * above[0] < above[1]
@@ -255,10 +254,10 @@ def at_smaller_rate(found: ByExperiment) -> Result:
     slow, usual = found["slower"], measures.among(found["semi_grokking"], found["slower"])
     sizes = {record.run.dataset_size for record in slow}
     all_usual = [r for r in found["semi_grokking"] if r.run.dataset_size in sizes]
-    n = len(analysis.in_the_rule(all_usual))
-    above = analysis.in_the_rule(usual)
-    still = measures.among(analysis.in_the_rule(slow), above)
-    alone = len(analysis.in_the_rule(slow)) - len(still)
+    n = sum(map(above_half, all_usual))
+    above, led = ([*filter(above_half, own)] for own in (usual, slow))
+    still = measures.among(led, above)
+    alone = len(led) - len(still)
     if not above:
         return Result()
     ours = f"{len(still)} of {len(above)} end above ½ at η = {slow[0].run.lr:g}, too"
@@ -284,7 +283,7 @@ def at_smaller_rate(found: ByExperiment) -> Result:
 @told_without("C101", "leaving_more")
 def many(found: ByExperiment) -> Result:
     """B24: whether semi-grokking is as frequent as in the paper, and lasts (choice C39)."""
-    return _lasting(analysis.Left.near(found), found["semi_grokking"])
+    return _lasting(analysis.Left.near(found), found["semi_grokking"], {})
 
 
 @CLAIMS.row(
@@ -301,23 +300,22 @@ def at_papers_sizes(found: ByExperiment) -> Result:
     """B29: the same as B24 at the paper's modulus and sizes (choice C45)."""
     records = found["papers_sizes"]
     large = measures.at_largest(records, "lr")
-    result = _lasting(analysis.Left.of(large, (), (), found["papers_sizes_again"]), large)
-    if not result.evidence:
-        return result
     same = analysis.same_side(records)
     name = f"at half of that rate networks end on the same side of ½ ({how_many(same)}; "
     name += f"{analysis.ALIKE} of {analysis.OF_PAIRS} asked)"
-    return replace(result, further={**result.further, name: analysis.is_alike(same)})
+    left = analysis.Left.of(large, (), (), found["papers_sizes_again"])
+    return _lasting(left, large, {name: analysis.is_alike(same)})
 
 
-def _lasting(left: analysis.Left, usual: Records) -> Result:
-    """Whether semi-grokking among these is as frequent as in the paper, and lasts."""
+def _lasting(left: analysis.Left, usual: Records, more: Mapping[str, Met]) -> Result:
+    """Whether semi-grokking among these is as frequent as in the paper, and lasts; and `more`."""
     if not analysis.judged(usual):
         return Result()
     n, stay, rest = len(left.networks), left.stay, left.rest
     told = len(left.later) == len(left.middle)
     who = f"the minimiser, started from these ends, rests in the middle ({how_many(rest)})"
     further = {**_below(stay, "ends"), who: all(rest) if rest and len(rest) == len(stay) else None}
+    further |= more
     ours = f"{len(left.middle)} of {n} end in the middle, {len(stay)} of them also when trained "
     share = proportion(len(stay), n)
     ours += f"for longer: {share.text('.1%')}"
@@ -410,7 +408,7 @@ def rounding_holds(found: ByExperiment) -> Result:
     if len(networks) < analysis.FEWEST:
         return Result()
     exact, rounded, rest = zip(*networks, strict=True)
-    gone, stay, of = len(analysis.generalised(exact)), len(analysis.standing(rounded)), len(rest)
+    gone, stay, of = sum(map(in_full, exact)), len(analysis.standing(rounded)), len(rest)
     ours = f"with the exact loss {gone} of {of} end in full; "
     ours += f"with the rounded one {stay} of {of} stay semi-grokked"
     further = none_of("with the rounded loss none ends in full", map(in_full, rounded))
@@ -616,7 +614,7 @@ def by_momentum(found: ByExperiment) -> Result:
     further |= all_of("with less momentum all spike in memory", map(spikes_in_memory, less))
     who = f"with more momentum, at {EDGE} times the rate, none ends above ½"
     further |= none_of(who, map(above_half, more))
-    core = 2 * len(analysis.in_the_rule(less)) > len(less)
+    core = 2 * sum(map(above_half, less)) > len(less)
     return Result(ours, core, further, Evidence.of(less, usual, more))
 
 
@@ -636,11 +634,11 @@ def spikes_kept_low(found: ByExperiment) -> Result:
     free, clipped = large.values()
     if not analysis.in_papers_range(free):
         return Result()
-    left = [*map(len, map(analysis.generalised, (free, clipped)))]
+    left = [sum(map(in_full, own)) for own in (free, clipped)]
     ours = f"{left[1]} of {len(clipped)} generalise clipped at {clipped[0].run.clip:g} ε, "
     ours += f"{left[0]} of {len(free)} unclipped"
     usual, low, *_ = small[0].values()
-    above = [*map(len, map(analysis.in_the_rule, (usual, low)))]
+    above = [sum(map(above_half, own)) for own in (usual, low)]
     told = f"{share_text(low)}, {share_text(usual)} unclipped"
     further = all_of("every clipped network spikes in memory", map(spikes_in_memory, clipped))
     who = f"fewer than half as many leave memory mod 31, at {EDGE} times the rate ({told})"

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from grokkit.runs import Record, Records, Run
 from varma2023 import measures, plots, theme
-from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, outcome
+from varma2023.measures import OUTCOMES, SEMI, Pair, end_kind, group, how_many, outcome
 from varma2023.plots import Looks, draw, draw_bars, draw_ends, draw_paper, draw_run, symbol_of
 from varma2023.semi_grokking import analysis, metastable
 from varma2023.semi_grokking.analysis import before_spikes, steep_text, while_calm
@@ -182,7 +182,7 @@ def fig_outcomes(records: Records) -> go.Figure:
     share = analysis.PAPER_SHARE * len(records) / len(groups)
     draw_paper(fig, "≥ 6 of 200 semi-grokked", x="the paper", y=(0, share))
     full = ", ".join(
-        f"{measures.how_many(measures.at_the_end(r) > measures.PERFECT for r in here)} at {D:,}"
+        f"{how_many(measures.at_the_end(r) > measures.PERFECT for r in here)} at {D:,}"
         for D, here in groups.items()
     )
     said = f"Outcomes of {len(records)} networks by the size of their train set. Full at the end: "
@@ -239,10 +239,10 @@ def fig_side_by_side(
         fig.update_yaxes(axes[metric], row=row)
     for col in range(2, len(groups) + 1):  # the first column's titles are theirs, too
         fig.update_yaxes(title="", col=col)
-    read, told = analysis.generalised, "Generalised"
+    read, told = analysis.in_full, "Generalised"
     if field == "beta1":
-        read, told = analysis.in_the_rule, "Above accuracy ½ at the end"
-    full = "; ".join(f"{title}: {len(read(here))} of {len(here)}" for title, here in groups.items())
+        read, told = analysis.above_half, "Above accuracy ½ at the end"
+    full = "; ".join(f"{title}: {how_many(map(read, here))}" for title, here in groups.items())
     return set_alt(fig, f"Test accuracy and train loss over time. {told}: {full}.")
 
 
@@ -376,7 +376,7 @@ def fig_metastable(records: Records, known: Mapping[int, tuple[float, float]]) -
     for row, (p, own) in enumerate(moduli.items(), start=1):
         rates = group(own, "lr")
         for (rate, size), here in group(own, "lr", "dataset_size").items():
-            n = len(analysis.in_the_rule(here))
+            n = sum(map(analysis.above_half, here))
             kind = "all" if n == len(here) else "some" if n else "none"
             marker = {"symbol": ENDS[kind], "size": 10, "color": ordered_at(n / len(here))}
             hover = f"{n} of {len(here)} end above ½<br>D {size:,}, η = {rate:g}"

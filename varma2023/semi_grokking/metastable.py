@@ -12,7 +12,7 @@ from grokkit.runs import Record, Records, Run
 from varma2023 import measures, statistics
 from varma2023.measures import Pair, Summary, at_the_end, d_crit_text, group, how_many
 from varma2023.semi_grokking import analysis
-from varma2023.semi_grokking.analysis import Readings, in_the_rule, spikes_in_memory
+from varma2023.semi_grokking.analysis import Readings, above_half, spikes_in_memory
 from varma2023.statistics import Interval
 from varma2023.tables import table
 
@@ -24,7 +24,8 @@ def rates_table(records: Records, known: Mapping[int, tuple[float, float]]) -> s
     rows = []
     for (p, rate), here in group(records, "p", "lr").items():
         time, size = f"{rate * here[0].run.epochs:g}", d_crit_text(measures.whole(here))
-        none = [size for size, own in group(here, "dataset_size").items() if not in_the_rule(own)]
+        sizes = group(here, "dataset_size").items()
+        none = [size for size, own in sizes if not any(map(above_half, own))]
         forget, equal = known.get(p, (nan, nan))
         part = measures.d_crit_interval(measures.whole(here)).value / equal
         marks = [f"{mark:,.0f}" if isfinite(mark) else "" for mark in (forget, equal)]
@@ -118,8 +119,8 @@ def spikes_text(records: Records) -> str:
 
     From where their records begin, but for the first `AFRESH` epochs; the loss of those that spike.
     """
-    losses = zip(records, [_spiking(r) & (r["epoch"] > AFRESH) for r in records], strict=True)
-    highs = [r["train_loss"][own].max() for r, own in losses if own.any()] or [0.0]
+    losses = (r["train_loss"][_spiking(r) & (r["epoch"] > AFRESH)] for r in records)
+    highs = [own.max() for own in losses if own.size] or [0.0]
     left = [time_left(r) / r.run.lr if isfinite(time_left(r)) else None for r in records]
     counts = Summary.of([len(later_spikes(record)) for record in records]).text()
     said = f"{counts} spikes in memory, up to a training loss of {_spread(highs)}"
@@ -148,8 +149,8 @@ def shares_text(by_clip: Mapping[float, Records]) -> str:
 
 def calm_text(records: Records, below: float) -> str:
     """Of the runs at smaller rates that end above 1/2, how many never spike in memory."""
-    above = [record for record in in_the_rule(records) if record.run.lr < below]
-    return how_many(not spikes_in_memory(record) for record in above)
+    above = filter(above_half, records)
+    return how_many(not spikes_in_memory(record) for record in above if record.run.lr < below)
 
 
 def less_far(slower: Records, usual: Records) -> str:
@@ -165,7 +166,7 @@ def first_seen(record: Record) -> list[float]:
 
 def median_height(record: Record) -> float:
     """The median of a network's `spike_heights`; NaN without a spike."""
-    return float(np.median(spike_heights(record) or nan))
+    return analysis.median(spike_heights, record)
 
 
 def first_height(record: Record) -> float:
