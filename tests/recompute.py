@@ -349,7 +349,7 @@ def heights(rows: list[Row]) -> dict[int, dict[int, float]]:
         ends = [known[step * i] for i in range(21)]
         peaks = [(top - min(ends[: i + 1]), top - min(ends[i:])) for i, top in enumerate(ends)]
         peak = max(peaks, key=min)
-        if min(peak) > 0:
+        if min(peak) > 1e-5 * ends[0]:  # else it is rounding
             found.setdefault(row.seed, {})[row.dataset_size] = peak[0]
     return found
 
